@@ -272,6 +272,14 @@ func (d *DB) ForUpdate() string {
 	return ""
 }
 
+// ForUpdateOfFree is ForUpdate that passes over rows which another transaction has locked.
+func (d *DB) ForUpdateOfFree() string {
+	if d.dialect == Postgres {
+		return " FOR UPDATE SKIP LOCKED"
+	}
+	return ""
+}
+
 // ForNoKeyUpdate is ForUpdate for rows that keep their key: rows that refer to them can be inserted
 // meanwhile.
 func (d *DB) ForNoKeyUpdate() string {

@@ -9,10 +9,15 @@ import (
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
 )
 
 //go:embed migrations
 var migrations embed.FS
+
+// turnEvery is how often, in seconds, a program asks whether another one migrates no more, and turns
+// how many times.
+const turnEvery, turns = 1, 4 * 60 * 60
 
 func (d *DB) provider() (*goose.Provider, error) {
 	pool, err := d.Writer()
@@ -23,11 +28,15 @@ func (d *DB) provider() (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialect := goose.DialectPostgres
 	if d.dialect == SQLite {
-		dialect = goose.DialectSQLite3
+		return goose.NewProvider(goose.DialectSQLite3, pool, files)
 	}
-	return goose.NewProvider(dialect, pool, files)
+	// Whoever starts beside another waits until that one has migrated.
+	turn, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(turnEvery, turns))
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectPostgres, pool, files, goose.WithSessionLocker(turn))
 }
 
 // SchemaDigest names the schema that a dialect's migrations make: it changes with the text of any

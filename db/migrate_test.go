@@ -3,6 +3,7 @@ package db_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -144,6 +145,25 @@ func TestMigrate_SchemaIsCheckedAtStart(t *testing.T) {
 	empty := dbtest.Open(t, "sqlite:"+t.TempDir()+"/empty.db")
 	if err := empty.CheckSchema(context.Background()); err == nil {
 		t.Error("an empty database passed the check")
+	}
+}
+
+// TestMigrate_TwoAtOnce: programs that start together on an empty database find it migrated.
+func TestMigrate_TwoAtOnce(t *testing.T) {
+	rawURL := dbtest.Postgres(t)
+	if err := run(dbtest.Open(t, rawURL), "DROP SCHEMA public CASCADE; CREATE SCHEMA public"); err != nil {
+		t.Fatal(err)
+	}
+	const programs = 3
+	outcomes := make(chan error, programs)
+	for range programs {
+		d := dbtest.Open(t, rawURL)
+		go func() { outcomes <- errors.Join(d.Migrate(context.Background()), d.CheckSchema(context.Background())) }()
+	}
+	for range programs {
+		if err := <-outcomes; err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func (d *DB) CreateRole(ctx context.Context, name string) (made bool, err error)
 	if !roleName.MatchString(name) {
 		return false, errors.New("a role is named by small letters, digits and underscores")
 	}
-	err = d.InTx(ctx, func(ctx context.Context) error {
+	err = d.granting(ctx, func(ctx context.Context) error {
 		var known int
 		if err := d.From(ctx).Raw("SELECT count(*) FROM pg_roles WHERE rolname = ?", name).Scan(&known).Error; err != nil {
 			return err
@@ -61,6 +61,17 @@ func (d *DB) CreateRole(ctx context.Context, name string) (made bool, err error)
 		return d.withheld(ctx, name)
 	})
 	return made, err
+}
+
+// granting runs what gives rights, one at a time: PostgreSQL lets one of two fail that give some on
+// the same table.
+func (d *DB) granting(ctx context.Context, fn func(ctx context.Context) error) error {
+	return d.InTx(ctx, func(ctx context.Context) error {
+		if err := d.LockName(ctx, "rights of roles"); err != nil {
+			return err
+		}
+		return fn(ctx)
+	})
 }
 
 // withheld fails where a role may do by another way what its own rights leave out. Such a way is a
@@ -121,7 +132,7 @@ func (d *DB) grantAgain(ctx context.Context) error {
 	if d.dialect != Postgres {
 		return nil
 	}
-	return d.InTx(ctx, func(ctx context.Context) error {
+	return d.granting(ctx, func(ctx context.Context) error {
 		var roles []string
 		err := d.From(ctx).Raw(`SELECT DISTINCT quote_ident(r.rolname) FROM pg_class c
 			CROSS JOIN aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee

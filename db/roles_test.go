@@ -186,3 +186,29 @@ func TestRole_ThePageSaysWhatItMayNot(t *testing.T) {
 		}
 	}
 }
+
+// TestRole_RightsAreGivenOneAfterTheOther: programs that migrate at once, or make a role, do not
+// make each other fail.
+func TestRole_RightsAreGivenOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	rawURL := dbtest.Postgres(t)
+	role := dbtest.RoleOf(t, dbtest.Restricted(t, rawURL))
+	const programs = 4
+	outcomes := make(chan error, programs)
+	for n := range programs {
+		d := dbtest.Open(t, rawURL)
+		go func() {
+			if n%2 == 0 {
+				outcomes <- d.Migrate(context.Background())
+				return
+			}
+			_, err := d.CreateRole(context.Background(), role)
+			outcomes <- err
+		}()
+	}
+	for range programs {
+		if err := <-outcomes; err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -46,16 +46,16 @@ func (c *candidates) read(ctx context.Context, after, through int64) ([]Event, i
 		end := min(through, after+int64(c.stride.Rows))
 		events, err := c.walk(ctx, after, end)
 		if err != nil || len(events) > 0 || end == through {
-			return cut(events, end), reachedBy(events, end), err
+			return cut(events), reachedBy(events, end), err
 		}
 		after = end
 	}
 	events, err := c.ask(ctx, after, through)
-	return cut(events, through), reachedBy(events, through), err
+	return cut(events), reachedBy(events, through), err
 }
 
 // cut and reachedBy are for what was read with one row more than a round, if there is one.
-func cut(events []Event, _ int64) []Event { return events[:min(len(events), round)] }
+func cut(events []Event) []Event { return events[:min(len(events), round)] }
 
 func reachedBy(events []Event, end int64) int64 {
 	if len(events) > round {
@@ -92,7 +92,7 @@ func (c *candidates) ofOne(ctx context.Context, after, through int64) ([]Event, 
 	args["contributor"] = *c.query.ContributorID
 	events, err := c.raw(ctx, "SELECT "+db.Columns[Event]("d")+" FROM events d WHERE d.contributor_id = @contributor AND "+where+
 		fmt.Sprintf(inOrder, round+1), args)
-	return cut(events, through), reachedBy(events, through), err
+	return cut(events), reachedBy(events, through), err
 }
 
 // walk probes each event between the positions.

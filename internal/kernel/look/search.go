@@ -48,10 +48,10 @@ func (s *Service) Search(ctx context.Context, by access.Actor, q audit.Query, re
 	}
 	if q.PersonID != nil {
 		known, err := s.repo.knows(ctx, *q.PersonID)
-		if err != nil || !known {
-			return none, err
+		if err == nil && known {
+			err = s.At(ctx, by, *q.PersonID)
 		}
-		if err := s.At(ctx, by, *q.PersonID); err != nil {
+		if err != nil {
 			return none, err
 		}
 	}

@@ -86,12 +86,14 @@ func TestSearch_FindsWhatMatches(t *testing.T) {
 func TestSearch_LeavesATrace(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		me, one := w.Person(t, nil).ID, "changePin"
+		me, one, nobody := w.Person(t, nil).ID, "changePin", uuid.Must(uuid.NewV7())
 		w.search(t, audit.Query{PersonID: &me, Operation: &one})
+		w.search(t, audit.Query{PersonID: &nobody})
 		var details []string
 		err := d.From(ctx).Raw("SELECT detail FROM audit_records WHERE operation = 'showPerson' AND person_id = ? AND subject_kind = 'audit' "+
-			"AND outcome = 'done'", w.admin).Scan(&details).Error
-		if err != nil || len(details) != 1 || !strings.Contains(details[0], me.String()) || !strings.Contains(details[0], one) {
+			"AND outcome = 'done' ORDER BY id", w.admin).Scan(&details).Error
+		if err != nil || len(details) != 2 || !strings.Contains(details[0], me.String()) || !strings.Contains(details[0], one) ||
+			!strings.Contains(details[1], nobody.String()) {
 			t.Errorf("the trail says %v, %v", details, err)
 		}
 		shown, err := w.service.Activity(ctx, access.Actor{PersonID: me}, page.Request{})

@@ -53,8 +53,8 @@ func (b *breaker) room(now time.Time) int {
 	switch {
 	case b.pause == 0:
 		return groupSize
-	case now.Before(b.until):
-		return 0
+	case now.Before(b.until) && !b.until.After(now.Add(b.pause)):
+		return 0 // a clock that was set back does not stop this for long
 	default:
 		// The next one waits for what this one finds out, and not for ever.
 		b.trying, b.until = true, now.Add(b.pause)

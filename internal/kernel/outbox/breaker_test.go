@@ -73,3 +73,18 @@ func TestBreaker_AChannelThatDoesNotAnswerIsLeftAlone(t *testing.T) {
 		t.Error("it answers, and is still left alone")
 	}
 }
+
+func TestBreaker_AClockThatIsSetBackStopsNoChannel(t *testing.T) {
+	now := time.Date(2026, 3, 16, 9, 0, 0, 0, time.UTC)
+	var b breaker
+	for range patienceOfChannel {
+		b.failed(now)
+	}
+	now = now.Add(-24 * time.Hour)
+	if b.room(now) != 1 || b.room(now) != 0 {
+		t.Error("it is not tried once by the new time")
+	}
+	if now = now.Add(lastPause); b.room(now) != 1 {
+		t.Error("it is not tried again")
+	}
+}

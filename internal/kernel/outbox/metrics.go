@@ -34,7 +34,7 @@ func (w *Worker) Observe(meter metric.Meter) error {
 	w.metrics = metrics{outcomes}
 	// What was never counted would not be there, and nobody could tell that from a name that is
 	// wrong.
-	for _, by := range []Channel{SMS, Email, PEC, Letter} {
+	for _, by := range channels {
 		for _, outcome := range []string{string(Sent), string(Failed), string(Dead), string(Unconfirmed), Deferred} {
 			outcomes.Add(context.Background(), 0, outcomeOf(by, outcome))
 		}

@@ -201,13 +201,9 @@ func (o *Outbox) Add(ctx context.Context, messages ...Message) error {
 // Queued returns the oldest messages that nobody sent yet, locked against other senders in the
 // context's transaction.
 func (o *Outbox) Queued(ctx context.Context, limit int) ([]Message, error) {
-	suffix := ""
-	if o.db.Dialect() == db.Postgres {
-		suffix = " FOR UPDATE SKIP LOCKED"
-	}
 	var messages []Message
 	err := o.db.From(ctx).Raw(
-		"SELECT "+db.Columns[Message]("")+" FROM outbox WHERE state = 'queued' ORDER BY created_at, id LIMIT ?"+suffix, limit,
+		"SELECT "+db.Columns[Message]("")+" FROM outbox WHERE state = 'queued' ORDER BY created_at, id LIMIT ?"+o.db.ForUpdateOfFree(), limit,
 	).Scan(&messages).Error
 	return messages, err
 }

@@ -13,6 +13,7 @@ import (
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/job"
+	"diresco/internal/platform/page"
 )
 
 // repository holds the queries on deliveries and their attempts.
@@ -67,13 +68,10 @@ func (r repository) claim(ctx context.Context, c Channel, limit int, lease job.L
 // renew prolongs the lease of those deliveries that its owner still has. It waits for nobody: what
 // is locked is being settled.
 func (r repository) renew(ctx context.Context, ids db.UUIDs, lease job.Lease) error {
-	held := "SELECT id FROM deliveries WHERE id IN ? AND lease_owner = ? AND " + beingDue
-	if r.db.Dialect() == db.Postgres {
-		held += " FOR UPDATE SKIP LOCKED"
-	}
+	held := "SELECT id FROM deliveries WHERE " + r.db.Among("id") + " AND lease_owner = ? AND " + beingDue + r.db.ForUpdateOfFree()
 	return r.db.InTx(ctx, func(ctx context.Context) error {
 		return r.db.From(ctx).Exec("UPDATE deliveries SET lease_until = ?, next_at = ? WHERE id IN ("+held+")",
-			lease.Until, lease.Until, []uuid.UUID(ids), lease.Owner).Error
+			lease.Until, lease.Until, r.db.IDs(ids), lease.Owner).Error
 	})
 }
 
@@ -199,10 +197,10 @@ func (r repository) attemptsOf(ctx context.Context, deliveryIDs db.UUIDs) ([]Att
 
 // page returns deliveries, the newest first, behind a place in that order, which is that of their
 // ids. Each combination of state and channel is a range of an index; those that fit are merged.
-func (r repository) page(ctx context.Context, f Filter, limit int, after *place) ([]Delivery, error) {
+func (r repository) page(ctx context.Context, f Filter, limit int, after *page.Key) ([]Delivery, error) {
 	behind, args := "", []any{}
 	if after != nil {
-		behind, args = " AND id < ?", []any{after.id}
+		behind, args = " AND id < ?", []any{after.ID}
 	}
 	if f.office != "" {
 		behind, args = behind+" AND "+ofOffice, append(args, f.office, f.office, f.office)
@@ -251,7 +249,7 @@ func (r repository) ofOffice(ctx context.Context, d Delivery, office string) (bo
 }
 
 // ofPerson returns messages to a person, the newest first, behind a place in that order.
-func (r repository) ofPerson(ctx context.Context, personID uuid.UUID, limit int, after *place) ([]Message, error) {
+func (r repository) ofPerson(ctx context.Context, personID uuid.UUID, limit int, after *page.Key) ([]Message, error) {
 	var found []Message
 	if err := r.about(ctx, personID, limit, after).Find(&found).Error; err != nil {
 		return nil, err
@@ -270,10 +268,10 @@ func (r repository) ofPerson(ctx context.Context, personID uuid.UUID, limit int,
 }
 
 // about selects what is about a person, as ofPerson orders it.
-func (r repository) about(ctx context.Context, personID uuid.UUID, limit int, after *place) *gorm.DB {
+func (r repository) about(ctx context.Context, personID uuid.UUID, limit int, after *page.Key) *gorm.DB {
 	query := r.db.From(ctx).Where("person_id = ?", personID).Order("created_at DESC, id DESC").Limit(limit)
 	if after != nil {
-		query = query.Where("(created_at, id) < (?, ?)", after.at, after.id)
+		query = query.Where("(created_at, id) < (?, ?)", after.At.UTC(), after.ID)
 	}
 	return query
 }
@@ -289,7 +287,7 @@ type backlog struct {
 func (r repository) backlogs(ctx context.Context) ([]backlog, error) {
 	var found []backlog
 	for _, c := range channels {
-		var oldest []Delivery
+		var oldest []time.Time
 		b := backlog{Channel: c}
 		if err := r.db.From(ctx).Raw(
 			"SELECT COUNT(*) FROM deliveries WHERE state = 'queued' AND channel = ?", c,
@@ -298,14 +296,13 @@ func (r repository) backlogs(ctx context.Context) ([]backlog, error) {
 		}
 		if b.Waiting > 0 {
 			err := r.db.From(ctx).Raw(
-				"SELECT "+db.Columns[Delivery]("")+
-					" FROM deliveries WHERE state = 'queued' AND channel = ? ORDER BY id LIMIT 1", c,
+				"SELECT created_at FROM deliveries WHERE state = 'queued' AND channel = ? ORDER BY id LIMIT 1", c,
 			).Scan(&oldest).Error
 			if err != nil {
 				return nil, err
 			}
 			if len(oldest) == 1 {
-				b.Oldest = oldest[0].CreatedAt
+				b.Oldest = oldest[0]
 			}
 		}
 		found = append(found, b)

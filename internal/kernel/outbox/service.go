@@ -59,20 +59,6 @@ func (f Filter) narrowed(now time.Time) (Filter, bool) {
 // Now is the instant by which a list is shown.
 func (s *Service) Now() time.Time { return s.run.Clock.Now() }
 
-// place is a place in a list from the newest to the oldest.
-type place struct {
-	at time.Time
-	id uuid.UUID
-}
-
-func placeAfter(request page.Request) (*place, error) {
-	after, err := request.After()
-	if err != nil || after == nil {
-		return nil, err
-	}
-	return &place{after.At, after.ID}, nil
-}
-
 // sees reports whether somebody of the staff sees the deliveries to everybody. An operator sees
 // those to the people of the office alone.
 func sees(by access.Actor) bool { return by.UserClass != access.Operator }
@@ -82,7 +68,7 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request p
 	if err := s.outbox.beShown(ctx); err != nil {
 		return page.Page[Delivery]{}, err
 	}
-	after, err := placeAfter(request)
+	after, err := request.After()
 	if err != nil {
 		return page.Page[Delivery]{}, err
 	}
@@ -101,8 +87,8 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request p
 }
 
 // Retry queues a delivery again that failed, was given up or is in doubt. It returns fault.NotFound
-// also for one that the actor does not see, and fault.Conflict for one in another state or one that
-// cannot be said any more since its secret was erased.
+// also for one that the actor does not see, and fault.Conflict for one in another state, one that is
+// being sent, or one that cannot be said any more since its secret was erased.
 func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Delivery, error) {
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Delivery, error) {
 		trace.Right, trace.SubjectKind = by.Office(), "delivery"
@@ -119,9 +105,9 @@ func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Del
 		if !found || id == uuid.Nil {
 			return d, fault.New(fault.NotFound)
 		}
-		switch d.State {
-		case Failed, Dead, Unconfirmed:
-		case Queued, Sent, Delivered, HandedOver:
+		now := s.run.Clock.Now()
+		ended := d.State == Failed || d.State == Dead || d.State == Unconfirmed
+		if !ended || d.LeaseUntil != nil && now.Before(*d.LeaseUntil) {
 			return d, fault.Because(fault.Conflict, "delivery-not-ended")
 		}
 		messages, err := s.repo.messages(ctx, []Delivery{d})
@@ -131,7 +117,6 @@ func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Del
 		if _, err := s.worker.words(d, messages[d.Message()]); err != nil {
 			return d, &fault.Fault{Code: fault.Conflict, Reason: "message-erased", Err: err}
 		}
-		now := s.run.Clock.Now()
 		d.State, d.NextAt, d.UpdatedAt, d.Repeats = Queued, now, now, 0
 		if deadline := now.Add(Patience); d.DeadlineAt.Before(deadline) {
 			d.DeadlineAt = deadline
@@ -189,7 +174,7 @@ const (
 // Notifications returns what a person was told, the newest first, without any secret.
 func (s *Service) Notifications(ctx context.Context, by access.Actor, request page.Request) (page.Page[Notification], error) {
 	var none page.Page[Notification]
-	after, err := placeAfter(request)
+	after, err := request.After()
 	if err != nil {
 		return none, err
 	}

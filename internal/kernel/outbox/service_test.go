@@ -231,6 +231,30 @@ func TestOutbox_AnOperatorSeesDeliveriesToPeopleOfTheOffice(t *testing.T) {
 	})
 }
 
+// TestOutbox_WhatIsBeingSentIsNotTriedAgain: the recipient would get it twice.
+func TestOutbox_WhatIsBeingSentIsNotTriedAgain(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		o := newOffice(t, d)
+		operator := access.Actor{PersonID: uuid.Must(uuid.NewV7())}
+		o.post.refuse(func(outbox.Outgoing) error { return &outbox.NoAnswer{Err: errors.New("no answer")} })
+		message := o.promise("declaration.received")
+		o.drain()
+		// Its repeat is in somebody's hands.
+		o.clock.Advance(2 * time.Hour)
+		until := o.clock.Now().Add(time.Minute)
+		o.execute("UPDATE deliveries SET lease_owner = 'another', lease_until = ?, next_at = ?", until, until)
+		delivery := o.delivery(message)
+		if _, err := o.service().Retry(context.Background(), operator, delivery.ID); delivery.State != outbox.Unconfirmed ||
+			!fault.Is(err, fault.Conflict) {
+			t.Errorf("%s: %v", delivery.State, err)
+		}
+		o.clock.Advance(time.Minute)
+		if retried, err := o.service().Retry(context.Background(), operator, delivery.ID); err != nil || retried.State != outbox.Queued {
+			t.Errorf("after the lease: %+v, %v", retried, err)
+		}
+	})
+}
+
 func TestOutbox_ADeliveryIsTriedAgainOnRequest(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)

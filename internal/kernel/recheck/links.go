@@ -36,9 +36,7 @@ func (l links) allow(r access.Right) bool {
 func (l links) until(r access.Right) *time.Time {
 	var first *time.Time
 	for _, link := range r.Links {
-		if end := l[link.Kind][link.ID].until; end != nil && (first == nil || end.Before(*first)) {
-			first = end
-		}
+		first = earlier(first, l[link.Kind][link.ID].until)
 	}
 	return first
 }

@@ -40,6 +40,9 @@ func ClaimOf(by access.Actor, right access.Right) Claim {
 	}
 }
 
+// delayed reports whether it is for what is done later than it was asked for.
+func (c Claim) delayed() bool { return c.SessionID == uuid.Nil && c.PersonID != uuid.Nil }
+
 // Checker reads sessions, people and rights again.
 type Checker struct {
 	db    *db.DB
@@ -195,7 +198,7 @@ func (c *Checker) inquire(claims []Claim, lock string) *inquiry {
 	i := &inquiry{checker: c, claims: claims, people: found{}, sessions: found{}, links: links{}, consents: consents{}}
 	for _, claim := range claims {
 		i.consents.add(claim)
-		if claim.SessionID == uuid.Nil && claim.PersonID != uuid.Nil {
+		if claim.delayed() {
 			i.people[claim.PersonID] = standing{}
 		} else {
 			i.sessions[claim.SessionID] = standing{}
@@ -221,8 +224,7 @@ func (i *inquiry) outcomes(ctx context.Context) ([]Outcome, error) {
 	}
 	outcomes := make([]Outcome, len(i.claims))
 	for n, claim := range i.claims {
-		_, delayed := i.people[claim.PersonID]
-		delayed = delayed && claim.SessionID == uuid.Nil
+		delayed := claim.delayed()
 		switch {
 		case delayed && !i.people[claim.PersonID].good:
 			outcomes[n].Err = fault.New(fault.NotFound)

@@ -58,7 +58,7 @@ func Colleagues(ctx context.Context, d *db.DB, of ...*uuid.UUID) (map[uuid.UUID]
 		return named, nil
 	}
 	var rows []Colleague
-	err := d.From(ctx).Raw("SELECT id, given_name, family_name FROM people WHERE id IN ?", ids).Scan(&rows).Error
+	err := d.From(ctx).Raw("SELECT id, given_name, family_name FROM people WHERE "+d.Among("id"), d.IDs(ids)).Scan(&rows).Error
 	for i := range rows {
 		named[rows[i].ID] = &rows[i]
 	}

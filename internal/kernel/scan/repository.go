@@ -40,8 +40,8 @@ func (r repository) due(ctx context.Context, now time.Time) (bool, error) {
 func (r repository) claim(ctx context.Context, lease job.Lease) (one row, mine bool, err error) {
 	err = r.db.InTx(ctx, func(ctx context.Context) error {
 		var rows []row
-		err := r.db.From(ctx).Raw("SELECT "+db.Columns[row]("")+" FROM file_scans WHERE "+isDue+" ORDER BY due_at, id LIMIT 1",
-			lease.At, lease.At).Scan(&rows).Error
+		err := r.db.From(ctx).Raw("SELECT "+db.Columns[row]("")+" FROM file_scans WHERE "+isDue+" ORDER BY due_at, id LIMIT 1"+
+			r.db.ForUpdateOfFree(), lease.At, lease.At).Scan(&rows).Error
 		if err != nil || len(rows) == 0 {
 			return err
 		}
@@ -73,6 +73,15 @@ func (r repository) end(ctx context.Context, one row) error {
 		"UPDATE file_scans SET state = ?, finding = ?, ended_at = ?, lease_owner = NULL, lease_until = NULL WHERE id = ?",
 		one.State, one.Finding, one.EndedAt, one.ID,
 	).Error
+}
+
+// release leaves files to whoever comes next.
+func (r repository) release(ctx context.Context, owner string, id uuid.UUID) error {
+	return r.db.InTx(ctx, func(ctx context.Context) error {
+		return r.db.From(ctx).Exec(
+			"UPDATE file_scans SET lease_owner = NULL, lease_until = NULL WHERE id = ? AND lease_owner = ?", id, owner,
+		).Error
+	})
 }
 
 // putOff notes that files could not be scanned, and when they are tried again.

@@ -43,6 +43,8 @@ const (
 	pollEvery = 5 * time.Second
 	// scanTimeout is how long one file may take; leaseTime is more than the files of one thing take.
 	scanTimeout, leaseTime = 2 * time.Minute, 15 * time.Minute
+	// releaseTimeout bounds how long a process that ends waits for the database.
+	releaseTimeout = 2 * time.Second
 	// firstRetry is how long files wait after a first failure, and lastRetry after many.
 	firstRetry, lastRetry = 10 * time.Second, 5 * time.Minute
 )
@@ -165,7 +167,10 @@ func (s *Service) step() job.Step {
 			return s.end(ctx, owner, r.ID, finding)
 		}
 		if ctx.Err() != nil {
-			return err
+			// This process ends: another one begins anew at once.
+			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+			defer cancel()
+			return errors.Join(err, s.repo.release(ending, owner, r.ID))
 		}
 		return errors.Join(err, s.repo.putOff(ctx, owner, r.ID, s.run.Clock.Now().Add(retryAfter(r.Attempts))))
 	}).When(func(ctx context.Context) (bool, error) { return s.repo.due(ctx, s.run.Clock.Now()) })

@@ -189,7 +189,7 @@ func refuseArchive(u *Upload) string {
 
 // leadsInside reports whether a name in an archive stays below the folder where that is unpacked.
 func leadsInside(name string) bool {
-	if name == "" || !utf8.ValidString(name) && strings.ContainsRune(name, 0) || strings.ContainsAny(name, "\\:\x00") || name[0] == '/' {
+	if name == "" || strings.ContainsAny(name, "\\:\x00") || name[0] == '/' {
 		return false
 	}
 	return !slices.Contains(strings.Split(name, "/"), "..")

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"diresco/internal/platform/egress"
 )
 
 const maxRate = 1_000_000
@@ -33,6 +35,10 @@ func (c *Config) checkValues() []error {
 	check("RATE_ADDRESS", c.RateAddress >= 1 && c.RateAddress <= maxRate)
 	check("DELEGATION_LOGIN", c.DelegationLogin == "" || c.DelegationLogin == AnyLogin || c.DelegationLogin == StrongLogin)
 	check("LOG_FORMAT", c.LogFormat == "json" || c.LogFormat == "text")
+	if c.PublicURL != "" { // others are compared with it
+		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+		check("PUBLIC_URL", isOrigin(c.PublicURL))
+	}
 	wrong = append(wrong, c.checkChannels()...)
 	wrong = append(wrong, c.checkInstitution()...)
 	wrong = append(wrong, c.checkOpenID()...)
@@ -42,10 +48,6 @@ func (c *Config) checkValues() []error {
 	wrong = append(wrong, c.checkScanner()...)
 	wrong = append(wrong, c.checkTrail()...)
 
-	if c.PublicURL != "" {
-		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
-		check("PUBLIC_URL", isOrigin(c.PublicURL))
-	}
 	check("CORS_ORIGINS", !slices.ContainsFunc(c.CORSOrigins, func(origin string) bool { return !isOrigin(origin) }))
 	if slices.ContainsFunc(c.TrustedProxies, func(network netip.Prefix) bool { return network.Bits() == 0 }) {
 		wrong = append(
@@ -99,6 +101,9 @@ func (c *Config) Serve() error {
 	wrong = append(wrong, c.serveMutual()...)
 	wrong = append(wrong, c.requireSPID()...)
 	c.placeIn(c.DataDir)
+	if c.AuditMirror != "" && c.AuditMirror == c.BlobURL {
+		wrong = append(wrong, mustBe("AUDIT_MIRROR"))
+	}
 	return inOrder(wrong)
 }
 
@@ -246,7 +251,7 @@ func (c *Config) Listening(address string) {
 // over http that leaves no machine.
 func isSafe(raw string) bool {
 	origin, err := url.Parse(raw)
-	return raw == "" || (err == nil && (origin.Scheme == "https" || isLoopbackHost(origin.Hostname())))
+	return raw == "" || (err == nil && (origin.Scheme == "https" || egress.IsLoopback(origin.Hostname())))
 }
 
 func isHostPort(address string) bool {
@@ -260,15 +265,7 @@ func isHostPort(address string) bool {
 
 func isLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
-	return err == nil && isLoopbackHost(host)
-}
-
-func isLoopbackHost(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.IsLoopback()
+	return err == nil && egress.IsLoopback(host)
 }
 
 func isPostgres(raw string) bool {

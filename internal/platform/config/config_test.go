@@ -54,6 +54,19 @@ func TestConfig_TrailGoesWhereItCan(t *testing.T) {
 	if _, err := config.Read([]string{"DIRESCO_AUDIT_MIRROR=file:///srv/blobs", "DIRESCO_BLOB_URL=file:///srv/blobs"}); err == nil {
 		t.Error("the mirror is where files of users are")
 	}
+	c := read(t, "DIRESCO_DATABASE_URL=sqlite:x.db", "DIRESCO_DATA_DIR=/srv", "DIRESCO_AUDIT_MIRROR=file:///srv/blobs")
+	if err := c.Serve(); err == nil || !strings.Contains(err.Error(), "DIRESCO_AUDIT_MIRROR: must be") {
+		t.Errorf("the mirror is where files of users are by default: %v", err)
+	}
+}
+
+func TestConfig_CardsAreShownAtAnotherHost(t *testing.T) {
+	for _, public := range []string{"https://a.example.org", "https://a.example.org/"} {
+		_, err := config.Read([]string{"DIRESCO_PUBLIC_URL=" + public, "DIRESCO_CNS_URL=https://a.example.org"})
+		if err == nil || !strings.Contains(err.Error(), "DIRESCO_CNS_URL: must be") {
+			t.Errorf("beside %s: %v", public, err)
+		}
+	}
 }
 
 func TestConfig_EveryVariableIsRead(t *testing.T) {

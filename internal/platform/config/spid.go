@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"diresco/internal/platform/egress"
 )
 
 // SPID is what this service is at the providers of SPID and CIE in SAML. Without metadata of
@@ -124,9 +126,8 @@ func isFileOrURL(place string) bool {
 	if !strings.Contains(place, "://") {
 		return isFile(place)
 	}
-	u, err := url.Parse(place)
-	return err == nil && u.User == nil && u.Fragment == "" && u.Hostname() != "" &&
-		(u.Scheme == "https" || u.Scheme == "http" && isLoopbackHost(u.Hostname()))
+	_, err := egress.CheckURL(place)
+	return err == nil
 }
 
 // isAttributeSet tells whether the names are known, there once, and those without which nobody can

@@ -50,7 +50,7 @@ func CheckURL(raw string) (*url.URL, error) {
 		return nil, errors.New("not a URL") // the cause would quote it
 	case u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.Opaque != "":
 		return nil, errors.New("not a plain URL with a host")
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+	case u.Scheme != "https" && (u.Scheme != "http" || !IsLoopback(u.Hostname())):
 		return nil, errors.New("not https")
 	}
 	return u, nil
@@ -63,7 +63,7 @@ func Client(target *url.URL, o Options) *http.Client {
 	allowed := func(address netip.Addr) bool {
 		return Public(address) || slices.ContainsFunc(o.Allow, func(p netip.Prefix) bool { return p.Contains(address.Unmap()) })
 	}
-	if loopback(target.Hostname()) {
+	if IsLoopback(target.Hostname()) {
 		allowed = func(address netip.Addr) bool { return address.Unmap().IsLoopback() }
 	}
 	control := func(_ context.Context, _, address string, _ syscall.RawConn) error {
@@ -125,7 +125,8 @@ func Public(address netip.Addr) bool {
 	return true
 }
 
-func loopback(host string) bool {
+// IsLoopback tells whether a host of a URL is this machine, written as such.
+func IsLoopback(host string) bool {
 	address, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && address.Unmap().IsLoopback()
 }

@@ -86,15 +86,7 @@ func ParseDataKeys(text secret.Text) (*DataKeys, error) {
 
 // LoadDataKeys reads the keys from a file.
 func LoadDataKeys(path string) (*DataKeys, error) {
-	content, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own configuration
-	if err != nil {
-		return nil, err
-	}
-	d, err := ParseDataKeys(secret.Text(content))
-	if err != nil {
-		return nil, fmt.Errorf("data keys in %s: %w", path, err)
-	}
-	return d, nil
+	return load(path, "data keys", func(content []byte) (*DataKeys, error) { return ParseDataKeys(secret.Text(content)) })
 }
 
 // LoadOrCreateDataKeys reads the keys from a file. Where there is none yet, it first writes one

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 
@@ -80,15 +79,7 @@ func (f *Federation) put(kind string, key jose.JSONWebKey) {
 // begins with "federation-", "request-" or "answer-", which says what it is for. The error never
 // holds a part of a key.
 func LoadFederation(path string) (*Federation, error) {
-	content, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own configuration
-	if err != nil {
-		return nil, err
-	}
-	f, err := ParseFederation(content)
-	if err != nil {
-		return nil, fmt.Errorf("federation keys in %s: %w", path, err)
-	}
-	return f, nil
+	return load(path, "federation keys", ParseFederation)
 }
 
 // LoadOrCreateFederation is LoadFederation for a file that may not exist yet. Where there is none,
@@ -111,11 +102,7 @@ func AddFederation(path string) error {
 	old.Statements = append(old.Statements, added.Statements...)
 	old.Requests = append(old.Requests, added.Requests...)
 	old.Answers = append(old.Answers, added.Answers...)
-	content, err := old.encode()
-	if err != nil {
-		return err
-	}
-	return replace(path, content)
+	return save(path, old, ParseFederation)
 }
 
 // RemoveFederation writes the file without one of its keys.
@@ -131,14 +118,7 @@ func RemoveFederation(path, kid string) error {
 	if f.String() == before {
 		return fmt.Errorf("%s has no key %s", path, kid)
 	}
-	content, err := f.encode()
-	if err != nil {
-		return err
-	}
-	if _, err := ParseFederation(content); err != nil {
-		return err
-	}
-	return replace(path, content)
+	return save(path, f, ParseFederation)
 }
 
 func (f *Federation) encode() ([]byte, error) {

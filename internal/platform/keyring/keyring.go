@@ -80,26 +80,42 @@ func Generate() (*Private, error) {
 // Load reads the set from a file that holds a private JWK set (RFC 7517). The id of a key (kid)
 // begins with "session-" or "receipt-", which says what it is for. The error never holds a part of
 // a key.
-func Load(path string) (*Private, error) {
-	content, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own configuration
-	if err != nil {
-		return nil, err
-	}
-	set, err := parsePrivate(content)
-	if err != nil {
-		return nil, fmt.Errorf("signing keys in %s: %w", path, err)
-	}
-	return set, nil
-}
+func Load(path string) (*Private, error) { return load(path, "signing keys", parsePrivate) }
 
 // LoadOrCreate is Load for a file that may not exist yet. Where there is none, it first writes one
 // with new keys, for the owner's eyes only.
 func LoadOrCreate(path string) (*Private, error) { return loadOrCreate(path, Load, Generate) }
 
+// load reads keys from a file; what says which they are.
+func load[T any](path, what string, parse func(content []byte) (*T, error)) (*T, error) {
+	content, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own configuration
+	if err != nil {
+		return nil, err
+	}
+	keys, err := parse(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s in %s: %w", what, path, err)
+	}
+	return keys, nil
+}
+
+// encoder are keys that a file can hold.
+type encoder interface{ encode() ([]byte, error) }
+
+// save writes keys in place of those that a file has, if they can be read from it again.
+func save[T encoder](path string, keys T, parse func(content []byte) (T, error)) error {
+	content, err := keys.encode()
+	if err == nil {
+		_, err = parse(content)
+	}
+	if err != nil {
+		return err
+	}
+	return replace(path, content)
+}
+
 // loadOrCreate loads keys from a file, which it first writes where there is none.
-func loadOrCreate[T interface{ encode() ([]byte, error) }](
-	path string, load func(string) (T, error), generate func() (T, error),
-) (T, error) {
+func loadOrCreate[T encoder](path string, load func(string) (T, error), generate func() (T, error)) (T, error) {
 	set, err := load(path)
 	if !errors.Is(err, os.ErrNotExist) {
 		return set, err
@@ -147,11 +163,7 @@ func AddFirst(path string) error {
 		return err
 	}
 	set.keys = append(set.keys, old.keys...)
-	content, err := set.encode()
-	if err != nil {
-		return err
-	}
-	return replace(path, content)
+	return save(path, set, parsePrivate)
 }
 
 // Remove writes a set without a key that the file has.
@@ -165,14 +177,7 @@ func Remove(path, kid string) error {
 		return fmt.Errorf("%s has no key %s", path, kid)
 	}
 	set.keys = slices.Delete(set.keys, i, i+1)
-	content, err := set.encode()
-	if err != nil {
-		return err
-	}
-	if _, err := parsePrivate(content); err != nil {
-		return err
-	}
-	return replace(path, content)
+	return save(path, set, parsePrivate)
 }
 
 func parsePrivate(content []byte) (*Private, error) {

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -102,17 +101,7 @@ func ParseLog(content []byte) (*Log, error) {
 func (l *Log) encode() ([]byte, error) { return []byte(strings.Join(l.lines, "\n") + "\n"), nil }
 
 // LoadLog reads keys of the log from a file.
-func LoadLog(path string) (*Log, error) {
-	content, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own configuration
-	if err != nil {
-		return nil, err
-	}
-	l, err := ParseLog(content)
-	if err != nil {
-		return nil, fmt.Errorf("keys of the log in %s: %w", path, err)
-	}
-	return l, nil
-}
+func LoadLog(path string) (*Log, error) { return load(path, "keys of the log", ParseLog) }
 
 // LoadOrCreateLog is LoadLog for a file that may not exist yet. Where there is none, it first writes
 // one with a new key for a log of this name, for the owner's eyes only.
@@ -131,11 +120,7 @@ func AddLog(path string) error {
 		return err
 	}
 	l.lines = append(l.lines, line)
-	content, err := l.encode()
-	if err != nil {
-		return err
-	}
-	return replace(path, content)
+	return save(path, l, ParseLog)
 }
 
 // RemoveLog writes the file without the key that has this public key.
@@ -151,9 +136,5 @@ func RemoveLog(path, public string) error {
 	if l.lines = slices.Delete(l.lines, i, i+1); len(l.lines) == 0 {
 		return errors.New("the last key of a log stays")
 	}
-	content, err := l.encode()
-	if err != nil {
-		return err
-	}
-	return replace(path, content)
+	return save(path, l, ParseLog)
 }

@@ -105,11 +105,15 @@ func (r Request) After() (*Key, error) {
 	if err := json.Unmarshal(b, &k); err != nil || k.ID == uuid.Nil && k.Text == "" || k.encode() != cursor {
 		return nil, bad
 	}
+	if strings.ContainsRune(k.Text, 0) {
+		return nil, bad // no text of PostgreSQL has one, and to ask for it is an error there
+	}
 	return &k, nil
 }
 
 // Slice cuts a page out of a whole list, in the list's own order. The list is short enough to be in
-// memory.
+// memory. Where the item is gone behind which the page begins, it begins anew: better twice than not
+// at all.
 func Slice[T any](all []T, request Request, key func(T) Key) (Page[T], error) {
 	after, err := request.After()
 	if err != nil {

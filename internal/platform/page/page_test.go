@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"encoding/base64"
 	"testing"
 	"time"
 
@@ -92,6 +93,14 @@ func TestPage_CursorsBelongToTheirList(t *testing.T) {
 	}
 	if page.Bind("one", "") != "" {
 		t.Error("the last page has a next")
+	}
+}
+
+// TestPage_NoDatabaseIsAskedForWhatNoTextHolds: PostgreSQL has no text with a zero byte.
+func TestPage_NoDatabaseIsAskedForWhatNoTextHolds(t *testing.T) {
+	cursor := base64.RawURLEncoding.EncodeToString([]byte(`{"x":"a\u0000","i":"` + uuid.NameSpaceOID.String() + `"}`))
+	if key, err := (page.Request{Cursor: cursor}).After(); !fault.Is(err, fault.Malformed) {
+		t.Errorf("%+v, %v", key, err)
 	}
 }
 

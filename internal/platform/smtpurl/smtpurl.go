@@ -5,11 +5,11 @@ import (
 	"errors"
 	"net"
 	"net/mail"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 
+	"diresco/internal/platform/egress"
 	"diresco/internal/platform/secret"
 )
 
@@ -71,10 +71,7 @@ func Parse(raw secret.Text) (Server, error) {
 func (s Server) Address() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
 
 // Loopback tells whether what is sent to the server leaves no machine.
-func (s Server) Loopback() bool {
-	address, err := netip.ParseAddr(s.Host)
-	return s.Host == "localhost" || err == nil && address.Unmap().IsLoopback()
-}
+func (s Server) Loopback() bool { return egress.IsLoopback(s.Host) }
 
 // Domain is that of the sender's address.
 func (s Server) Domain() string {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -103,8 +104,26 @@ func New(ctx context.Context, o Options) (*Telemetry, error) {
 	return t, nil
 }
 
-// Meter makes further instruments, which appear in /metrics.
-func (t *Telemetry) Meter() metric.Meter { return t.meters.Meter(scope) }
+// Meter makes further instruments, which appear in /metrics. What its callbacks ask is given up where
+// no answer comes: the others' figures are still to be seen in time.
+func (t *Telemetry) Meter() metric.Meter { return boundedMeter{t.meters.Meter(scope)} }
+
+// callbackTimeout bounds each callback. There are a few that ask the database, one after the other,
+// and Prometheus waits ten seconds for all of them.
+const callbackTimeout = 1500 * time.Millisecond
+
+// boundedMeter bounds its callbacks. The exporter knows nothing of who asks, and of how long they
+// wait.
+type boundedMeter struct{ metric.Meter }
+
+// RegisterCallback implements metric.Meter.
+func (m boundedMeter) RegisterCallback(f metric.Callback, instruments ...metric.Observable) (metric.Registration, error) {
+	return m.Meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		ctx, cancel := context.WithTimeout(ctx, callbackTimeout)
+		defer cancel()
+		return f(ctx, o)
+	}, instruments...)
+}
 
 // Tracer makes spans; they go nowhere unless traces are on.
 func (t *Telemetry) Tracer() trace.Tracer { return t.tracers.Tracer(scope) }

@@ -12,8 +12,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
@@ -57,6 +59,26 @@ func expectLines(t *testing.T, text string, lines ...string) {
 			t.Errorf("missing: %s", line)
 		}
 	}
+}
+
+// TestTelemetry_WhatDoesNotAnswerIsLeftOut: a database that is silent takes its own figures away, and
+// not those by which somebody notices.
+func TestTelemetry_WhatDoesNotAnswerIsLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tel := newTelemetry(t, telemetry.Options{})
+		silent, err := tel.Meter().Int64ObservableGauge("silent")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tel.Meter().RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+			<-ctx.Done()
+			o.ObserveInt64(silent, 1)
+			return ctx.Err()
+		}, silent); err != nil {
+			t.Fatal(err)
+		}
+		expectLines(t, metrics(t, tel), "go_goroutines ")
+	})
 }
 
 func TestTelemetry_RequestsAreMeasuredByPatternAndStatus(t *testing.T) {
