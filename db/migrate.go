@@ -9,15 +9,10 @@ import (
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 //go:embed migrations
 var migrations embed.FS
-
-// turnEvery is how often, in seconds, a program asks whether another one migrates no more, and turns
-// how many times.
-const turnEvery, turns = 1, 4 * 60 * 60
 
 func (d *DB) provider() (*goose.Provider, error) {
 	pool, err := d.Writer()
@@ -28,15 +23,11 @@ func (d *DB) provider() (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	dialect := goose.DialectPostgres
 	if d.dialect == SQLite {
-		return goose.NewProvider(goose.DialectSQLite3, pool, files)
+		dialect = goose.DialectSQLite3
 	}
-	// Whoever starts beside another waits until that one has migrated.
-	turn, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(turnEvery, turns))
-	if err != nil {
-		return nil, err
-	}
-	return goose.NewProvider(goose.DialectPostgres, pool, files, goose.WithSessionLocker(turn))
+	return goose.NewProvider(dialect, pool, files)
 }
 
 // SchemaDigest names the schema that a dialect's migrations make: it changes with the text of any
@@ -66,6 +57,37 @@ func (d *DB) Migrate(ctx context.Context) error { return d.MigrateTelling(ctx, n
 // MigrateTelling is Migrate that tells how many of the migrations which are missing are done, before
 // each and behind the last. tell may be nil.
 func (d *DB) MigrateTelling(ctx context.Context, tell func(done, missing int)) error {
+	return d.inTurn(ctx, func() error { return d.migrate(ctx, tell) })
+}
+
+// inTurn waits for other programs that migrate, so that one finds done what another did. The lock
+// is that of a transaction, on a connection of its own: a pooler in transaction mode would leave a
+// session's with whoever comes next.
+func (d *DB) inTurn(ctx context.Context, fn func() error) error {
+	if d.dialect == SQLite {
+		return fn()
+	}
+	pool, err := d.Writer()
+	if err != nil {
+		return err
+	}
+	turn, err := pool.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = turn.Rollback() }()
+	for _, statement := range []string{
+		"SET LOCAL lock_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0",
+		"SELECT pg_advisory_xact_lock(hashtextextended('migrations', 0))",
+	} {
+		if _, err := turn.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return fn()
+}
+
+func (d *DB) migrate(ctx context.Context, tell func(done, missing int)) error {
 	provider, err := d.provider()
 	if err != nil {
 		return err
