@@ -15,8 +15,8 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// turnEvery is how often, in seconds, a program asks whether another one migrates no more, and turns
-// how many times.
+// turnEvery is how often, in seconds, a program asks whether another one migrates no more. It asks
+// turns times: some migrations take long.
 const turnEvery, turns = 1, 4 * 60 * 60
 
 func (d *DB) provider() (*goose.Provider, error) {
