@@ -36,7 +36,7 @@ var routerFaults = map[int]fault.Code{
 
 // refuse turns an error into the answer. It is the one place where that happens: nothing that an
 // error says reaches the caller, only what its fault stands for.
-// An answer that has begun is broken off.
+// An answer that has begun is broken off, and so is a request whose sender went away.
 func (e *edge) refuse(r *request, err error) {
 	ctx := r.c.Request().Context()
 	var replay *idempotency.Replay
@@ -48,7 +48,9 @@ func (e *edge) refuse(r *request, err error) {
 		// Without its end, so that nobody takes what they have for the whole.
 		panic(http.ErrAbortHandler)
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		return // nobody is there to read an answer
+		// Who is gone reads no answer. Who will only send no more would take an empty one for
+		// success.
+		panic(http.ErrAbortHandler)
 	case errors.As(err, &replay) && replay.Answer != nil:
 		e.replay(r, replay.Answer)
 		return

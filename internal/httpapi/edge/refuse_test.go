@@ -5,7 +5,10 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -85,17 +88,32 @@ func TestEdge_AHandlerWithoutAnAnswerIsADefect(t *testing.T) {
 	w.problem(w.do(ask{method: http.MethodGet, path: "/v1/me", token: "live"}), http.StatusInternalServerError, fault.Internal)
 }
 
+// Who says that they will send no more, as some proxies do for a client that is gone, is taken to be
+// gone. They may still read: what was broken off must not look done to them.
 func TestEdge_WhoWentAwayGetsNothing(t *testing.T) {
 	w := newWorld(t)
-	ctx, cancel := context.WithCancel(t.Context())
 	w.handlers.me = func(ctx context.Context) (api.ShowMeResponseObject, error) {
-		cancel()
+		<-ctx.Done()
 		return nil, fmt.Errorf("query: %w", ctx.Err())
 	}
-	r := w.request(ask{method: http.MethodGet, path: "/v1/me", token: "live"})
-	answer := w.serve(r.WithContext(ctx))
-	if answer.Body.Len() > 0 || !strings.Contains(w.log.String(), `"status":499`) || strings.Contains(w.log.String(), `"level":"ERROR"`) {
-		t.Errorf("got %s, log %s", answer.Body, w.log)
+	server := httptest.NewServer(w.http)
+	connection, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = connection.Close() }()
+	if err := w.request(ask{method: http.MethodGet, path: "/v1/me", token: "live"}).Write(connection); err != nil {
+		t.Fatal(err)
+	}
+	if err := connection.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := io.ReadAll(connection); err != nil || len(answer) > 0 {
+		t.Errorf("%v, got %q", err, answer)
+	}
+	server.Close() // what it logs is there
+	if text := w.log.String(); !strings.Contains(text, `"status":499`) || strings.Contains(text, `"level":"ERROR"`) {
+		t.Errorf("log %s", text)
 	}
 }
 
