@@ -36,7 +36,7 @@ var routerFaults = map[int]fault.Code{
 
 // refuse turns an error into the answer. It is the one place where that happens: nothing that an
 // error says reaches the caller, only what its fault stands for.
-// An answer that has begun is broken off, and so is a request whose sender went away.
+// An answer that has begun is broken off.
 func (e *edge) refuse(r *request, err error) {
 	ctx := r.c.Request().Context()
 	var replay *idempotency.Replay
@@ -48,9 +48,10 @@ func (e *edge) refuse(r *request, err error) {
 		// Without its end, so that nobody takes what they have for the whole.
 		panic(http.ErrAbortHandler)
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		// Who is gone reads no answer. Who will only send no more would take an empty one for
-		// success.
-		panic(http.ErrAbortHandler)
+		// Who is gone reads no answer. Who will only send no more would read a success.
+		r.c.Response().Header()[cacheControl] = noStore
+		r.c.Response().WriteHeader(statusClosed)
+		return
 	case errors.As(err, &replay) && replay.Answer != nil:
 		e.replay(r, replay.Answer)
 		return

@@ -90,7 +90,7 @@ func TestEdge_AHandlerWithoutAnAnswerIsADefect(t *testing.T) {
 
 // Who says that they will send no more, as some proxies do for a client that is gone, is taken to be
 // gone. They may still read: what was broken off must not look done to them.
-func TestEdge_WhoWentAwayGetsNothing(t *testing.T) {
+func TestEdge_WhoWentAwayIsToldOfNoSuccess(t *testing.T) {
 	w := newWorld(t)
 	w.handlers.me = func(ctx context.Context) (api.ShowMeResponseObject, error) {
 		<-ctx.Done()
@@ -108,8 +108,10 @@ func TestEdge_WhoWentAwayGetsNothing(t *testing.T) {
 	if err := connection.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	if answer, err := io.ReadAll(connection); err != nil || len(answer) > 0 {
-		t.Errorf("%v, got %q", err, answer)
+	answer, err := io.ReadAll(connection)
+	if text := string(answer); err != nil || !strings.HasPrefix(text, "HTTP/1.1 499 ") || !strings.Contains(text, "Content-Length: 0\r\n") ||
+		!strings.Contains(text, "Cache-Control: no-store\r\n") {
+		t.Errorf("%v, got %q", err, text)
 	}
 	server.Close() // what it logs is there
 	if text := w.log.String(); !strings.Contains(text, `"status":499`) || strings.Contains(text, `"level":"ERROR"`) {
