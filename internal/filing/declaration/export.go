@@ -90,6 +90,9 @@ func (e *Export) Next(ctx context.Context) ([]byte, error) {
 	e.chunk = e.chunk[:0]
 	switch {
 	case !e.begun:
+		if err := e.service.funds.CatchUp(ctx); err != nil {
+			return nil, err
+		}
 		e.begun = true
 		e.chunk = append(e.chunk, e.writer.heading()...)
 	case !e.ended:

@@ -405,3 +405,37 @@ func TestExport_EndsWithItsReader(t *testing.T) {
 		}
 	})
 }
+
+// What fell due by now is exported as it is now, whether or not somebody looked since.
+func TestExport_HasWhatFellDue(t *testing.T) {
+	type exporting func(a *world.App, by, desk access.Actor) (*declaration.Export, error)
+	for name, export := range map[string]exporting{
+		"a contributor's": func(a *world.App, by, _ access.Actor) (*declaration.Export, error) {
+			return a.Declarations.ExportOfContributor(by, declaration.Filter{}, declaration.Layout{JSON: true})
+		},
+		"one's own": func(a *world.App, by, _ access.Actor) (*declaration.Export, error) {
+			return a.Declarations.ExportMine(by, declaration.Filter{}, declaration.Layout{JSON: true})
+		},
+		"an office's": func(a *world.App, _, desk access.Actor) (*declaration.Export, error) {
+			return a.Declarations.ExportOfOffice(ctx, desk, declaration.Filter{}, declaration.Layout{JSON: true})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dbtest.Each(t, func(t *testing.T, d *db.DB) {
+				a := world.New(t, d)
+				company, by := a.Employer(t)
+				desk := a.Desk(t, world.Rome, company.ID)
+				a.Budget(t, by, world.CappedFund, 1_000_000)
+				reserved := a.Draft(t, by, company, company.Reservation(nil))
+				if reserved.State != declaration.Accepted {
+					t.Fatalf("%+v", reserved)
+				}
+				a.Clock.Advance(reserved.ConfirmBy.Sub(a.Clock.Now()))
+				e, err := export(a, by, desk)
+				if got := objects(t, written(t, e, err)); len(got) != 1 || got[0]["state"] != string(declaration.Lapsed) {
+					t.Errorf("after its term: %v", got)
+				}
+			})
+		})
+	}
+}
