@@ -88,8 +88,8 @@ func TestEdge_AHandlerWithoutAnAnswerIsADefect(t *testing.T) {
 	w.problem(w.do(ask{method: http.MethodGet, path: "/v1/me", token: "live"}), http.StatusInternalServerError, fault.Internal)
 }
 
-// Who says that they will send no more is taken to be gone; some proxies say so for a client that is.
-// They may still read: what was broken off must not look done to them.
+// Who says that they will send no more is taken to be gone: some proxies say so for a client that
+// is. They may still read: what was broken off must not look done to them.
 func TestEdge_WhoWentAwayIsToldOfNoSuccess(t *testing.T) {
 	w := newWorld(t)
 	w.handlers.me = func(ctx context.Context) (api.ShowMeResponseObject, error) {
