@@ -40,9 +40,6 @@ const (
 	Superseded               State = "superseded"
 )
 
-// StepSingle is the step of a type that has only one.
-const StepSingle = "single"
-
 // Declaration is a draft or a submitted declaration. What was submitted never changes but for its
 // state.
 type Declaration struct {

@@ -63,7 +63,7 @@ func (s *Service) requireByOperator(ctx context.Context, d Declaration) (*Type, 
 //   - it was decided, or waits for something else than the office.
 func (d Declaration) requireOpenTo(operator uuid.UUID) error {
 	switch {
-	case d.Step != StepSingle:
+	case d.Step != catalogue.Single:
 		return fault.Because(fault.Conflict, "declaration-decided-by-itself")
 	case d.State == Submitted:
 		return nil

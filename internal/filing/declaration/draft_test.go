@@ -32,7 +32,7 @@ func TestDraft_ADraft(t *testing.T) {
 		want := declaration.View{
 			Declaration: declaration.Declaration{
 				ID: got.ID, ContributorID: c.ID, PositionID: c.Positions[0].ID, OfficeCode: world.Rome, Type: world.Type, TypeVersion: 1,
-				Step: declaration.StepSingle, State: declaration.Draft,
+				Step: catalogue.Single, State: declaration.Draft,
 				Content: `{"employer_contribution_rate":24,"worker_tax_code":"` + world.Worker + `"}`, WorkerTaxCode: &worker,
 				PersonID: by.PersonID, ActingAs: access.LegalRepresentative,
 				RightID: by.Rights[0].ID, Version: 1, CreatedAt: world.Start, UpdatedAt: world.Start, ListedAt: world.Start,

@@ -28,12 +28,15 @@ const (
 type Export struct {
 	service *Service
 	by      access.Actor
-	writer  *writer
-	source  source
-	chunk   []byte
-	begun   bool
-	ended   bool
-	close   func()
+	// rights are those by which all of it is shown. Where there are none, each page asks which there
+	// are.
+	rights []access.Right
+	writer *writer
+	source source
+	chunk  []byte
+	begun  bool
+	ended  bool
+	close  func()
 }
 
 // source reads the rows of an export, one page after the other.
@@ -44,7 +47,7 @@ type source interface {
 
 // ExportOfContributor exports what OfContributor lists, in that order.
 func (s *Service) ExportOfContributor(by access.Actor, f Filter, l Layout) (*Export, error) {
-	return s.export(by, l, &ranged{s: s, by: by, rights: by.Rights, in: ofContributor(by), filter: f})
+	return s.export(by, l, &ranged{s: s, in: ofContributor(by), filter: f}, by.Rights...)
 }
 
 // ExportMine exports what Mine lists, one contributor after the other and the latest of each first.
@@ -62,18 +65,17 @@ func (s *Service) ExportOfOffice(ctx context.Context, by access.Actor, f Filter,
 	if err != nil {
 		return nil, err
 	}
-	r := &ranged{s: s, by: by, rights: []access.Right{by.Office()}, in: ofOffice(by.OfficeCode), filter: f, ended: !found}
-	return s.export(by, l, r)
+	return s.export(by, l, &ranged{s: s, in: ofOffice(by.OfficeCode), filter: f, ended: !found}, by.Office())
 }
 
 // export begins an export. It returns fault.Busy where too many are under way.
-func (s *Service) export(by access.Actor, l Layout, from source) (*Export, error) {
+func (s *Service) export(by access.Actor, l Layout, from source, rights ...access.Right) (*Export, error) {
 	if !s.exports.enter(by.PersonID) {
 		return nil, fault.New(fault.Busy)
 	}
 	return &Export{
-		service: s, by: by, writer: newWriter(l, s.run.DB.Dialect()), source: from, chunk: make([]byte, 0, chunkSize),
-		close: sync.OnceFunc(func() { s.exports.leave(by.PersonID) }),
+		service: s, by: by, rights: rights, writer: newWriter(l, s.run.DB.Dialect()), source: from,
+		chunk: make([]byte, 0, chunkSize), close: sync.OnceFunc(func() { s.exports.leave(by.PersonID) }),
 	}, nil
 }
 
@@ -86,9 +88,17 @@ func (e *Export) Close() { e.close() }
 //   - fault.NotFound, fault.Forbidden: a right has ended by which rows were shown.
 func (e *Export) Next(ctx context.Context) ([]byte, error) {
 	e.chunk = e.chunk[:0]
-	if !e.begun {
+	switch {
+	case !e.begun:
+		if err := e.service.funds.CatchUp(ctx); err != nil {
+			return nil, err
+		}
 		e.begun = true
 		e.chunk = append(e.chunk, e.writer.heading()...)
+	case !e.ended:
+		if err := e.service.run.Recheck.Ongoing(ctx, e.by, e.rights...); err != nil {
+			return nil, err
+		}
 	}
 	for !e.ended {
 		var more bool
@@ -106,11 +116,9 @@ func (e *Export) Next(ctx context.Context) ([]byte, error) {
 	return e.chunk, nil
 }
 
-// ranged reads what one list has. The rights are those by which it is shown.
+// ranged reads what one list has.
 type ranged struct {
 	s      *Service
-	by     access.Actor
-	rights []access.Right
 	in     scope
 	filter Filter
 	after  *page.Key
@@ -120,11 +128,6 @@ type ranged struct {
 func (r *ranged) next(ctx context.Context, w *writer, chunk []byte) ([]byte, bool, error) {
 	if r.ended {
 		return chunk, false, nil
-	}
-	if r.after != nil {
-		if err := r.s.run.Recheck.Ongoing(ctx, r.by, r.rights...); err != nil {
-			return chunk, false, err
-		}
 	}
 	chunk, last, err := r.s.repo.exportRange(ctx, r.in, r.filter, r.after, w, chunk)
 	r.after, r.ended = last, last == nil
@@ -140,11 +143,6 @@ type walked struct {
 }
 
 func (r *walked) next(ctx context.Context, w *writer, chunk []byte) ([]byte, bool, error) {
-	if r.after != nil {
-		if err := r.s.run.Recheck.Ongoing(ctx, r.by); err != nil {
-			return chunk, false, err
-		}
-	}
 	m := mine{r: r.s.repo, reached: r.s.rights.Declared(r.by, access.Declarations), filter: r.filter, after: r.after}
 	chunk, last, err := m.export(ctx, uuid.Nil, w, chunk)
 	r.after = last
@@ -184,9 +182,6 @@ func (r *clients) turn(ctx context.Context) (bool, error) {
 	reached := r.s.rights.Declared(r.by, access.Declarations)
 	behind := uuid.Nil
 	if len(r.together) > 0 {
-		if err := r.s.run.Recheck.Ongoing(ctx, r.by); err != nil {
-			return false, err
-		}
 		still, err := r.s.repo.stillReached(ctx, reached, r.together)
 		if err != nil {
 			return false, err

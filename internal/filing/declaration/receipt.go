@@ -15,6 +15,7 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
+	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/filing/receiptpdf"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
@@ -81,7 +82,7 @@ func newClaims(issuer string, d Declaration, by access.Actor, owner taxcode.Code
 		return nil, err
 	}
 	step := d.Step
-	if step == StepSingle {
+	if step == catalogue.Single {
 		step = ""
 	}
 	return json.Marshal(claims{

@@ -1,6 +1,7 @@
 package declarationbatch_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -345,6 +346,23 @@ func TestDeclarationBatch_IsNotListedToARightOverNoPosition(t *testing.T) {
 		by.Rights[0].Positions = []uuid.UUID{}
 		if found, err := w.service.OfContributor(ctx, by, page.Request{Limit: 10}); err != nil || len(found.Items) != 0 {
 			t.Errorf("%d listed, %v", len(found.Items), err)
+		}
+	})
+}
+
+// A cursor is text that anybody can make up. One that was never given is refused, whatever it says.
+func TestItems_TakeNoCursorThatTheyNeverGave(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		id := w.taken(w.list(1))
+		for _, text := range []string{"9223372036854775807", "99999999999", "x"} {
+			cursor, err := json.Marshal(page.Key{Text: text, ID: id})
+			if err != nil {
+				t.Fatal(err)
+			}
+			request := page.Request{Cursor: base64.RawURLEncoding.EncodeToString(cursor)}
+			if _, err := w.service.Items(ctx, w.by, id, "", request); !fault.Is(err, fault.Malformed) {
+				t.Errorf("%q: %v", text, err)
+			}
 		}
 	})
 }

@@ -177,13 +177,13 @@ func (s *Service) Items(
 	if err != nil {
 		return page.Page[ItemView]{}, err
 	}
-	line := 0
+	line := int64(0)
 	if after != nil {
-		if line, err = strconv.Atoi(after.Text); err != nil {
+		if line, err = strconv.ParseInt(after.Text, 10, 32); err != nil {
 			return page.Page[ItemView]{}, fault.New(fault.Malformed)
 		}
 	}
-	rows, err := s.repo.items(ctx, id, state, line, request.Size()+1)
+	rows, err := s.repo.items(ctx, id, state, int(line), request.Size()+1)
 	if err != nil {
 		return page.Page[ItemView]{}, err
 	}

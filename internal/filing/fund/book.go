@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -181,12 +182,7 @@ func (b *Book) inOrder() []*machine {
 	for _, m := range b.machines {
 		all = append(all, m)
 	}
-	slices.SortFunc(all, func(a, b *machine) int {
-		if a.code < b.code {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(all, func(a, b *machine) int { return strings.Compare(a.code, b.code) })
 	return all
 }
 

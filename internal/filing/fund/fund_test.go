@@ -2,6 +2,8 @@ package fund_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/money"
+	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
 )
@@ -296,4 +299,35 @@ func TestTerm_EndsAtMidnightInRome(t *testing.T) {
 	if end := (fund.Term{}).EndsAfter(accepted); end != nil {
 		t.Errorf("no term ends at %s", end)
 	}
+}
+
+// A cursor is text that anybody can make up. One that was never given is refused, whatever it says.
+func TestQueue_TakesNoCursorThatItNeverGave(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		funds := fund.NewService(fund.Deps{Runner: &operation.Runner{DB: d, Clock: clock.System{}}})
+		if err := d.InTx(ctx, func(ctx context.Context) error { return funds.Ensure(ctx, fund.New{Code: "F", Title: "F"}) }); err != nil {
+			t.Fatal(err)
+		}
+		ask := func(text string) error {
+			cursor, err := json.Marshal(page.Key{Text: text, ID: uuid.NameSpaceOID})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = funds.Queue(ctx, "F", page.Request{Cursor: base64.RawURLEncoding.EncodeToString(cursor)})
+			return err
+		}
+		for _, text := range []string{
+			"2026-01-01", "2026-01-01x", "2026-01-019223372036854775807", "2026-01-0\x001", "2026-13-011", "2026-01-\u00e0\u00e01", "1",
+			"aaaaaaaaa\u00e01",
+		} {
+			if err := ask(text); !fault.Is(err, fault.Malformed) {
+				t.Errorf("%q: %v", text, err)
+			}
+		}
+		for _, text := range []string{"2026-01-011", fund.LastPriority + "7"} {
+			if err := ask(text); err != nil {
+				t.Errorf("%q: %v", text, err)
+			}
+		}
+	})
 }

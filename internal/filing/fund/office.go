@@ -300,20 +300,13 @@ func (r repository) queue(ctx context.Context, code string, request page.Request
 	if err != nil {
 		return none, err
 	}
-	from, date, rank := "", "", 0
+	from, args := "", []any{code}
 	if after != nil {
-		if len(after.Text) < len(LastPriority)+1 {
+		date, rank, err := queuePlace(after.Text)
+		if err != nil {
 			return none, fault.New(fault.Malformed)
 		}
-		date = after.Text[:len(LastPriority)]
-		if rank, err = strconv.Atoi(after.Text[len(LastPriority):]); err != nil {
-			return none, fault.New(fault.Malformed)
-		}
-		from = " AND (c.priority_date, c.rank) > (?, ?)"
-	}
-	args := []any{code}
-	if after != nil {
-		args = append(args, date, rank)
+		from, args = " AND (c.priority_date, c.rank) > (?, ?)", append(args, date, rank)
 	}
 	var rows []Queued
 	if err := r.db.From(ctx).Raw(
@@ -327,6 +320,15 @@ func (r repository) queue(ctx context.Context, code string, request page.Request
 	return page.Cut(rows, request.Size(), func(q Queued) page.Key {
 		return page.Key{Text: q.PriorityDate + strconv.Itoa(q.Rank), ID: q.SubjectID}
 	}), nil
+}
+
+// queuePlace reads a place in the queue: a priority date, and a rank behind it.
+func queuePlace(text string) (date string, rank int64, err error) {
+	date = text[:min(len(text), len(LastPriority))]
+	if _, err = time.Parse(time.DateOnly, date); err == nil {
+		rank, err = strconv.ParseInt(text[len(date):], 10, 32)
+	}
+	return date, rank, err
 }
 
 // normal makes the instants of a stored claim UTC.

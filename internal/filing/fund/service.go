@@ -3,6 +3,7 @@ package fund
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -60,12 +61,7 @@ func (s *Service) Ensure(ctx context.Context, funds ...New) error {
 	for _, f := range funds {
 		rows = append(rows, fundRow{f.Code, f.Title, now})
 	}
-	slices.SortFunc(rows, func(a, b fundRow) int {
-		if a.Code < b.Code {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(rows, func(a, b fundRow) int { return strings.Compare(a.Code, b.Code) })
 	return s.repo.add(ctx, rows)
 }
 

@@ -21,7 +21,7 @@ const maxBody = 1 << 20
 // readBody reads the body, once, and decodes it strictly. Handlers get the same bytes.
 func (e *edge) readBody(r *request) error {
 	sent := r.c.Request()
-	if sent.Method == http.MethodGet || sent.Method == http.MethodDelete {
+	if sent.Method == http.MethodGet || sent.Method == http.MethodHead || sent.Method == http.MethodDelete {
 		return nil // a body means nothing there (RFC 9110)
 	}
 	if r.isForm() {

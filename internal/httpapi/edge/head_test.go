@@ -67,3 +67,13 @@ func TestHead_AnswersWhereverGetDoes(t *testing.T) {
 		t.Errorf("HEAD where there is no GET: %d", status)
 	}
 }
+
+// A body means nothing with GET, so it means nothing with HEAD either.
+func TestHead_LeavesABodyAloneAsGetDoes(t *testing.T) {
+	w := newWorld(t)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		if answer := w.do(ask{method: method, path: "/v1/me", token: "live", body: "anything"}); answer.Code != http.StatusOK {
+			t.Errorf("%s with a body: %d %s", method, answer.Code, answer.Body)
+		}
+	}
+}

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// statusClosed is what the log shows for a caller who went away before there was an answer.
+// statusClosed is what a caller is answered who went away before there was an answer, and what the
+// log shows of it.
 const statusClosed = 499
 
 // logRequest writes one line for each request: what was asked and how it went, nothing of what was

@@ -48,7 +48,10 @@ func (e *edge) refuse(r *request, err error) {
 		// Without its end, so that nobody takes what they have for the whole.
 		panic(http.ErrAbortHandler)
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		return // nobody is there to read an answer
+		// Who is gone reads no answer. Who will only send no more would read a success.
+		r.c.Response().Header()[cacheControl] = noStore
+		r.c.Response().WriteHeader(statusClosed)
+		return
 	case errors.As(err, &replay) && replay.Answer != nil:
 		e.replay(r, replay.Answer)
 		return

@@ -5,7 +5,10 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -85,17 +88,34 @@ func TestEdge_AHandlerWithoutAnAnswerIsADefect(t *testing.T) {
 	w.problem(w.do(ask{method: http.MethodGet, path: "/v1/me", token: "live"}), http.StatusInternalServerError, fault.Internal)
 }
 
-func TestEdge_WhoWentAwayGetsNothing(t *testing.T) {
+// Who says that they will send no more is taken to be gone: some proxies say so for a client that
+// is. They may still read: what was broken off must not look done to them.
+func TestEdge_WhoWentAwayIsToldOfNoSuccess(t *testing.T) {
 	w := newWorld(t)
-	ctx, cancel := context.WithCancel(t.Context())
 	w.handlers.me = func(ctx context.Context) (api.ShowMeResponseObject, error) {
-		cancel()
+		<-ctx.Done()
 		return nil, fmt.Errorf("query: %w", ctx.Err())
 	}
-	r := w.request(ask{method: http.MethodGet, path: "/v1/me", token: "live"})
-	answer := w.serve(r.WithContext(ctx))
-	if answer.Body.Len() > 0 || !strings.Contains(w.log.String(), `"status":499`) || strings.Contains(w.log.String(), `"level":"ERROR"`) {
-		t.Errorf("got %s, log %s", answer.Body, w.log)
+	server := httptest.NewServer(w.http)
+	connection, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = connection.Close() }()
+	if err := w.request(ask{method: http.MethodGet, path: "/v1/me", token: "live"}).Write(connection); err != nil {
+		t.Fatal(err)
+	}
+	if err := connection.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(connection)
+	if text := string(answer); err != nil || !strings.HasPrefix(text, "HTTP/1.1 499 ") || !strings.Contains(text, "Content-Length: 0\r\n") ||
+		!strings.Contains(text, "Cache-Control: no-store\r\n") {
+		t.Errorf("%v, got %q", err, text)
+	}
+	server.Close() // what it logs is there
+	if text := w.log.String(); !strings.Contains(text, `"status":499`) || strings.Contains(text, `"level":"ERROR"`) {
+		t.Errorf("log %s", text)
 	}
 }
 

@@ -47,10 +47,7 @@ func Parse(lines ...string) Tags {
 	for rest := strings.Join(lines, ","); rest != ""; {
 		rest = strings.TrimLeft(rest, ", \t")
 		if opaque, after, ok := quoted(strings.TrimPrefix(rest, "W/")); ok {
-			for _, coding := range [...]string{"-gzip", "-br", "-zstd"} {
-				opaque = strings.TrimSuffix(opaque, coding)
-			}
-			t.opaque, rest = append(t.opaque, opaque), after
+			t.opaque, rest = append(t.opaque, uncoded(opaque)), after
 			continue
 		}
 		var one string
@@ -58,6 +55,15 @@ func Parse(lines ...string) Tags {
 		t.any = t.any || strings.TrimSpace(one) == "*"
 	}
 	return t
+}
+
+// uncoded is a tag without what proxies append that compress. A computed tag may happen to end so
+// too.
+func uncoded(opaque string) string {
+	for _, coding := range [...]string{"-gzip", "-br", "-zstd"} {
+		opaque = strings.TrimSuffix(opaque, coding)
+	}
+	return opaque
 }
 
 // quoted reads a text between quotes at the beginning of s, which only a comma or nothing follows.
@@ -75,7 +81,7 @@ func quoted(s string) (text, rest string, ok bool) {
 
 // Match reports whether the caller named the tag.
 func (t Tags) Match(tag string) bool {
-	return t.any || slices.Contains(t.opaque, strings.Trim(strings.TrimPrefix(tag, "W/"), `"`))
+	return t.any || slices.Contains(t.opaque, uncoded(strings.Trim(strings.TrimPrefix(tag, "W/"), `"`)))
 }
 
 // Expected returns the version that an If-Match header expects. It is fault.AnyVersion for "*", and
