@@ -32,11 +32,12 @@ var sources = []struct {
 
 // leavesWith joins leaves l with their rows e, by key. The fence (OFFSET 0) keeps PostgreSQL from
 // reading the whole table for each part.
-func (r repository) leavesWith(table, key string) string {
+func (r repository) leavesWith(table, key string, columns []column) string {
 	if r.db.Dialect() == db.SQLite {
 		return " FROM log_entries l LEFT JOIN " + table + " e ON e." + key + " = l.row_id "
 	}
-	return " FROM log_entries l LEFT JOIN LATERAL (SELECT * FROM " + table + " x WHERE x." + key + " = l.row_id OFFSET 0) e ON true "
+	return " FROM log_entries l LEFT JOIN LATERAL (SELECT " + selected("e", columns) + " FROM " + table + " e WHERE e." + key +
+		" = l.row_id OFFSET 0) e ON true "
 }
 
 // check holds rows against their leaves, and leaves against the lowest tiles.
@@ -51,7 +52,7 @@ func (r repository) check(ctx context.Context, part span) (checked, error) {
 	for _, of := range sources {
 		var text []byte
 		query := "SELECT l.position, l.row_id, l.salt, l.digest, e." + of.key + ", " + selected("e", of.columns) +
-			r.leavesWith(of.table, of.key) + "WHERE l.position >= ? AND l.position < ? AND l.kind = ?"
+			r.leavesWith(of.table, of.key, of.columns) + "WHERE l.position >= ? AND l.position < ? AND l.kind = ?"
 		err := r.each(ctx, query, []any{part.from, part.to, string(of.kind)}, func(values [][]byte) error {
 			position, err := r.number(values[0])
 			if err != nil {

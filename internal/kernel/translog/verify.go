@@ -308,7 +308,7 @@ type receipt struct {
 
 // receiptsIn reads those of a part of the log.
 func (r repository) receiptsIn(ctx context.Context, part span, take func(receipt)) error {
-	query := "SELECT l.position, l.row_id, e.jws" + r.leavesWith("protocol_entries", "subject_id") +
+	query := "SELECT l.position, l.row_id, e.jws" + r.leavesWith("protocol_entries", "subject_id", registerColumns) +
 		"WHERE e.jws IS NOT NULL AND l.position >= ? AND l.position < ? AND l.kind = 'register'"
 	return r.each(ctx, query, []any{part.from, part.to}, func(values [][]byte) error {
 		one := receipt{jws: string(values[2])}
