@@ -22,14 +22,22 @@ type leaf struct {
 
 // sources are where rows come from.
 var sources = []struct {
-	kind    kind
-	columns []column
-	from    string
+	kind       kind
+	columns    []column
+	table, key string
 }{
-	{ofTrail, trailColumns, "SELECT l.position, l.row_id, l.salt, l.digest, e.id, " + selected("e", trailColumns) +
-		" FROM log_entries l LEFT JOIN audit_records e ON e.id = l.row_id"},
-	{ofRegister, registerColumns, "SELECT l.position, l.row_id, l.salt, l.digest, e.subject_id, " + selected("e", registerColumns) +
-		" FROM log_entries l LEFT JOIN protocol_entries e ON e.subject_id = l.row_id"},
+	{ofTrail, trailColumns, "audit_records", "id"},
+	{ofRegister, registerColumns, "protocol_entries", "subject_id"},
+}
+
+// leavesWith joins leaves l with their rows e, by key. The fence (OFFSET 0) keeps PostgreSQL from
+// reading the whole table for each part.
+func (r repository) leavesWith(table, key string, columns []column) string {
+	if r.db.Dialect() == db.SQLite {
+		return " FROM log_entries l LEFT JOIN " + table + " e ON e." + key + " = l.row_id "
+	}
+	return " FROM log_entries l LEFT JOIN LATERAL (SELECT " + selected("e", columns) + " FROM " + table + " e WHERE e." + key +
+		" = l.row_id OFFSET 0) e ON true "
 }
 
 // check holds rows against their leaves, and leaves against the lowest tiles.
@@ -43,7 +51,8 @@ func (r repository) check(ctx context.Context, part span) (checked, error) {
 	var h hasher
 	for _, of := range sources {
 		var text []byte
-		query := of.from + " WHERE l.position >= ? AND l.position < ? AND l.kind = ?"
+		query := "SELECT l.position, l.row_id, l.salt, l.digest, e." + of.key + ", " + selected("e", of.columns) +
+			r.leavesWith(of.table, of.key, of.columns) + "WHERE l.position >= ? AND l.position < ? AND l.kind = ?"
 		err := r.each(ctx, query, []any{part.from, part.to, string(of.kind)}, func(values [][]byte) error {
 			position, err := r.number(values[0])
 			if err != nil {

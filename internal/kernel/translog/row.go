@@ -130,11 +130,14 @@ func appendValue(to []byte, dialect db.Dialect, f form, value []byte) ([]byte, e
 		n, err := integer(value)
 		return append(since2000(n).AppendFormat(append(to, '"'), time.RFC3339Nano), '"'), err
 	default:
-		u, err := uuid.FromBytes(value)
-		if err != nil {
-			return nil, err
+		if len(value) != len(uuid.UUID{}) {
+			return nil, fmt.Errorf("an id of %d bytes", len(value))
 		}
-		return append(append(append(to, '"'), u.String()...), '"'), nil
+		to = hex.AppendEncode(append(to, '"'), value[:4])
+		for at := 4; at < 10; at += 2 {
+			to = hex.AppendEncode(append(to, '-'), value[at:at+2])
+		}
+		return append(hex.AppendEncode(append(to, '-'), value[10:]), '"'), nil
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/transparency-dev/merkle/compact"
-	"github.com/transparency-dev/merkle/rfc6962"
 	"gocloud.dev/blob"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -25,8 +24,9 @@ import (
 )
 
 const (
-	// checkedAtOnce is how many leaves one step of the verification has; whole tiles.
-	checkedAtOnce = 256 * tileWidth
+	// checkedAtOnce is how many leaves one step of the verification has; whole tiles. For many more
+	// PostgreSQL compiles the statement (JIT), which takes longer than its rows.
+	checkedAtOnce = 32 * tileWidth
 	// verifiedAtOnce is how many receipts a core takes at a time.
 	verifiedAtOnce = 64
 	// mostFindings is how many findings are told one by one.
@@ -247,7 +247,10 @@ func (v Verification) tell(part string, done, total int64) {
 }
 
 // factory makes ranges of a tree with the hashes of RFC 9162.
-var factory = compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
+var factory = compact.RangeFactory{Hash: func(left, right []byte) []byte {
+	node := tlog.NodeHash(tlog.Hash(left), tlog.Hash(right))
+	return node[:]
+}}
 
 // receipts checks the signature of every receipt under the tree, and returns how many there are. One
 // connection reads them for all cores: those that stand close together are not left to one.
@@ -305,7 +308,7 @@ type receipt struct {
 
 // receiptsIn reads those of a part of the log.
 func (r repository) receiptsIn(ctx context.Context, part span, take func(receipt)) error {
-	const query = "SELECT l.position, l.row_id, e.jws FROM log_entries l JOIN protocol_entries e ON e.subject_id = l.row_id " +
+	query := "SELECT l.position, l.row_id, e.jws" + r.leavesWith("protocol_entries", "subject_id", registerColumns) +
 		"WHERE e.jws IS NOT NULL AND l.position >= ? AND l.position < ? AND l.kind = 'register'"
 	return r.each(ctx, query, []any{part.from, part.to}, func(values [][]byte) error {
 		one := receipt{jws: string(values[2])}

@@ -113,15 +113,18 @@ func (b *bench) trail(ctx context.Context, binary, dir string) (err error) {
 	return nil
 }
 
-// fillTrail writes so many audit records at once, as other records are, and returns how many were
-// sealed a second until all were.
+// fillTrail writes so many audit records at once, as other records are, with ids that grow with
+// their times (UUIDv7). It returns how many were sealed a second until all were.
 func (d *database) fillTrail(ctx context.Context, rows int) (float64, error) {
 	begun := time.Now()
 	_, err := d.conn.Exec(ctx, `INSERT INTO audit_records (id, at, operation, person_id, session_id, contributor_id, acting_as, right_id,
 			subject_kind, subject_id, outcome, request_id, address, login_method)
-		SELECT gen_random_uuid(), a.at + n * interval '1 microsecond', a.operation, a.person_id, a.session_id, a.contributor_id,
+		SELECT overlay(replace(gen_random_uuid()::text, '-', '')
+				placing lpad(to_hex(us / 1000), 12, '0') || '7' || lpad(to_hex(us % 1000 * 4), 3, '0') FROM 1 FOR 16)::uuid,
+			a.at + n * interval '1 microsecond', a.operation, a.person_id, a.session_id, a.contributor_id,
 			a.acting_as, a.right_id, a.subject_kind, a.subject_id, a.outcome, a.request_id, a.address, a.login_method
-		FROM (SELECT * FROM audit_records WHERE subject_kind = 'declaration' LIMIT 1) a CROSS JOIN generate_series(1, $1::int) n`, rows)
+		FROM (SELECT * FROM audit_records WHERE subject_kind = 'declaration' LIMIT 1) a CROSS JOIN generate_series(1, $1::int) n
+			CROSS JOIN LATERAL (SELECT (extract(epoch FROM a.at) * 1000000)::bigint + n AS us) t`, rows)
 	if err != nil {
 		return 0, err
 	}
