@@ -32,7 +32,7 @@ func newDossier(p platform, k kernel, id identity, m masterdata, ma mandate, f f
 	})
 	bodies := publicbody.NewService(publicbody.Deps{
 		Runner: k.runner, Register: f.register, Outbox: k.outbox, Contributors: m.contributors, Channels: m.services,
-		Blobs: p.bucket, Log: p.log,
+		CatchUp: f.funds.CatchUp, Blobs: p.bucket, Log: p.log,
 	})
 	return dossier{
 		topics: topics, tickets: tickets,

@@ -49,7 +49,7 @@ func newWorld(t *testing.T, d *db.DB) *fixture {
 	a.Must(t, catalogue.Install)
 	w.service = publicbody.NewService(publicbody.Deps{
 		Runner: a.Runner, Register: a.Register, Outbox: a.Outbox, Contributors: a.Contributors, Channels: catalogue, Blobs: a.Blobs,
-		Log: slog.New(slog.DiscardHandler),
+		CatchUp: a.Funds.CatchUp, Log: slog.New(slog.DiscardHandler),
 	})
 	w.body = a.Company(t, world.Rome, world.Rome)
 	a.Exec(t, "UPDATE contributors SET kind = 'public_body', legal_name = 'Comune di Castel Mugello' WHERE id = ?", w.body.ID)

@@ -114,11 +114,30 @@ func TestPublicBody_ASummaryHasWhatARightCovers(t *testing.T) {
 	})
 }
 
-// A summary is made by two statements, whatever there is.
+// What fell due in a fund is counted as it is by then, whether or not the worker ran.
+func TestPosition_ASummaryCountsWhatFellDue(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		company, by := w.Employer(t)
+		w.Budget(t, by, world.CappedFund, 1_000_000)
+		reserved := w.Draft(t, by, company, company.Reservation(nil))
+		w.Clock.Advance(reserved.ConfirmBy.Sub(w.Clock.Now()))
+		sum, err := w.service.Summarise(ctx, by, company.Positions[0].ID)
+		if diff := cmp.Diff([]publicbody.StateCount{{State: "lapsed", Number: 1}}, sum.Declarations); err != nil || diff != "" {
+			t.Errorf("%v\n%s", err, diff)
+		}
+	})
+}
+
+// A summary is made by two statements, whatever there is. What fell due in funds is looked for once
+// a second.
 func TestPublicBody_ASummaryIsTwoStatements(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		by := w.colleague(access.Dispositive)
+		if err := w.Funds.CatchUp(ctx); err != nil {
+			t.Fatal(err)
+		}
 		statements := world.Statements(t, d)
 		if _, err := w.service.Summarise(ctx, by, w.position()); err != nil {
 			t.Fatal(err)

@@ -46,6 +46,8 @@ type Deps struct {
 	Outbox       *outbox.Outbox
 	Contributors Contributors
 	Channels     Channels
+	// CatchUp does what the funds owe until now, so that what fell due is counted as such.
+	CatchUp func(ctx context.Context) error
 	// Blobs keeps the files.
 	Blobs *blob.Bucket
 	Log   *slog.Logger
@@ -59,6 +61,7 @@ type Service struct {
 	awaiting     *protocol.Awaiting[Submission]
 	contributors Contributors
 	channels     Channels
+	catchUp      func(ctx context.Context) error
 	blobs        *blob.Bucket
 	log          *slog.Logger
 	// turns are for files that are read: each takes a processor for as long as it is long.
@@ -72,7 +75,7 @@ func NewService(d Deps) *Service {
 	return &Service{
 		run: d.Runner, repo: repo, awaiting: awaiting,
 		lane:         protocol.NewLane(d.Register, Kind, handler{d.Runner, repo, awaiting}),
-		contributors: d.Contributors, channels: d.Channels, blobs: d.Blobs, log: d.Log,
+		contributors: d.Contributors, channels: d.Channels, catchUp: d.CatchUp, blobs: d.Blobs, log: d.Log,
 		turns: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 }

@@ -97,6 +97,11 @@ func (s *Service) Summarise(ctx context.Context, by access.Actor, positionID uui
 	covers := func(service access.Service) bool {
 		return slices.ContainsFunc(by.Rights, func(r access.Right) bool { return r.About(positionID) && r.Covers(service) })
 	}
+	if covers(access.Declarations) {
+		if err := s.catchUp(ctx); err != nil {
+			return Summary{}, err
+		}
+	}
 	now := s.run.Clock.Now()
 	var row summaryRow
 	err := s.run.DB.From(ctx).Raw(selectSummary, protocol.LapsedBefore(now), positionID, by.ContributorID).Take(&row).Error
