@@ -66,6 +66,9 @@ func checkRedirect(uri string, kind Kind) string {
 	case hasDotSegment(rest):
 		return fault.FieldNotCanonical
 	}
+	if _, err := url.Parse(uri); err != nil {
+		return fault.FieldFormat
+	}
 	return ""
 }
 

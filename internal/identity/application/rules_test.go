@@ -103,7 +103,7 @@ func TestApplication_RedirectURIsThatAreRefused(t *testing.T) {
 		"https://a.example:/": "not-canonical", "https://a.example/a/../b": "not-canonical", "https://a.example/%2e%2E/b": "not-canonical",
 		"http://127.0.0.1/./": "not-canonical", "com.example.app:/a/..": "not-canonical",
 		"https:/callback": "format", "https:callback": "format", "https://": "format", "https://intranet/": "format", "https://a..example/": "format",
-		"https://a.example:99999/": "format", "https://a.example:x/": "format", "https://a.example/%zz": "format", "com.example.app:callback": "format",
+		"https://a.example:99999/": "format", "https://a.example:x/": "format", "https://a.example/%zz": "format", "com.example.app:callback": "format", "com.example.app:/%zz": "format",
 		"javascript:alert(1)": "uri-scheme", "data:text/html,x": "uri-scheme", "app:/callback": "uri-scheme", "file:///etc/passwd": "uri-scheme",
 		"urn:ietf:wg:oauth:2.0:oob": "uri-scheme", "/callback": "uri-scheme", "//a.example/": "uri-scheme", "callback": "uri-scheme",
 		"Com.Example:/callback": "uri-scheme", "com.example.:/callback": "uri-scheme", "com.example.app://user@a/": "uri-userinfo",

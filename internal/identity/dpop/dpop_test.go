@@ -276,16 +276,22 @@ func TestProof_IsGoodOnceOverAllProcesses(t *testing.T) {
 	})
 }
 
+// keptProof is a proof for a read of the address with the token at now. What fuzzes runs in processes of
+// its own, so it cannot be made anew.
+const keptProof = "eyJhbGciOiJFUzI1NiIsImp3ayI6eyJjcnYiOiJQLTI1NiIsImt0eSI6IkVDIiwieCI6Ikp4d1VaQ25RQXhSSUh6cnc5QzlOQzk3c0hBQ1ZlN1pKcGxBN1J0" +
+	"REI5RTQiLCJ5IjoibHIzb29CdGxmUDQzamZfYmY5YkdNeE9lT2owRmNQUEY1aVFEVTV3X0ZYcyJ9LCJ0eXAiOiJkcG9wK2p3dCJ9" +
+	".eyJhdGgiOiJGUGxjTS0xVVhpaXZPWW96cFVycDdkMTE3Sm5LelBGNFlYdVhObmZabWRVIiwiaHRtIjoiR0VUIiwiaHR1IjoiaHR0cHM6Ly9kaXJlc2NvLmV4YW1w" +
+	"bGUvdjEvbWUiLCJpYXQiOjE3NzM2NTE2MDAsImp0aSI6ImY4YmQyNDc2LTEwZWUtNGJjNS1iZTY5LTU4ZjAxZTI1ZjM5NiJ9" +
+	".v5Dxgv28iDXxYa96WcQoCrLzBEuUqUd6cyWAYIvZFWg4X74qXJAVAWrScjAJ5kbyQLQd7OvNNLp4sIpu6l8C-g"
+
 func FuzzVerify(f *testing.F) {
 	s := dpop.NewService(nil, clock.NewManual(now), base)
-	key := dpoptest.NewKey(f)
-	good := key.Proof(f, "GET", address, now, token, nil)
-	f.Add(good)
+	f.Add(keptProof)
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Fuzz(func(t *testing.T, text string) {
 		_, err := s.Verify(dpop.Sent{Proofs: []string{text}, Method: "GET", Path: path, Token: secret.Text(token)})
-		if (reasonOf(t, err) == "") && text != good {
-			t.Errorf("%q is a proof", text)
+		if (reasonOf(t, err) == "") != (text == keptProof) {
+			t.Errorf("%q is a proof: %v", text, err)
 		}
 	})
 }

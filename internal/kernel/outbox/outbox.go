@@ -203,7 +203,8 @@ func (o *Outbox) Add(ctx context.Context, messages ...Message) error {
 func (o *Outbox) Queued(ctx context.Context, limit int) ([]Message, error) {
 	var messages []Message
 	err := o.db.From(ctx).Raw(
-		"SELECT "+db.Columns[Message]("")+" FROM outbox WHERE state = 'queued' ORDER BY created_at, id LIMIT ?"+o.db.ForUpdateOfFree(), limit,
+		"SELECT "+db.Columns[Message]("")+" FROM outbox WHERE state = 'queued' ORDER BY created_at, id LIMIT ?"+
+			o.db.ForUpdateOfFree(), limit,
 	).Scan(&messages).Error
 	return messages, err
 }
