@@ -278,7 +278,8 @@ func TestProof_IsGoodOnceOverAllProcesses(t *testing.T) {
 
 // keptProof is a proof for a read of the address with the token at now. What fuzzes runs in processes of
 // its own, so it cannot be made anew.
-const keptProof = "eyJhbGciOiJFUzI1NiIsImp3ayI6eyJjcnYiOiJQLTI1NiIsImt0eSI6IkVDIiwieCI6Ikp4d1VaQ25RQXhSSUh6cnc5QzlOQzk3c0hBQ1ZlN1pKcGxBN1J0" +
+const keptProof = "eyJhbGciOiJFUzI1NiIs" +
+	"Imp3ayI6eyJjcnYiOiJQLTI1NiIsImt0eSI6IkVDIiwieCI6Ikp4d1VaQ25RQXhSSUh6cnc5QzlOQzk3c0hBQ1ZlN1pKcGxBN1J0" +
 	"REI5RTQiLCJ5IjoibHIzb29CdGxmUDQzamZfYmY5YkdNeE9lT2owRmNQUEY1aVFEVTV3X0ZYcyJ9LCJ0eXAiOiJkcG9wK2p3dCJ9" +
 	".eyJhdGgiOiJGUGxjTS0xVVhpaXZPWW96cFVycDdkMTE3Sm5LelBGNFlYdVhObmZabWRVIiwiaHRtIjoiR0VUIiwiaHR1IjoiaHR0cHM6Ly9kaXJlc2NvLmV4YW1w" +
 	"bGUvdjEvbWUiLCJpYXQiOjE3NzM2NTE2MDAsImp0aSI6ImY4YmQyNDc2LTEwZWUtNGJjNS1iZTY5LTU4ZjAxZTI1ZjM5NiJ9" +
