@@ -14,5 +14,10 @@ var domains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainNa
 // bücher.example is xn--bcher-kva.example. It reports false for what is no domain of several parts.
 func ASCII(domain string) (string, bool) {
 	ascii, err := domains.ToASCII(domain)
-	return ascii, err == nil && strings.Contains(ascii, ".")
+	if err != nil || !strings.Contains(ascii, ".") {
+		return "", false
+	}
+	// For bytes that are no text it writes a name that is refused by whoever reads it again.
+	again, err := domains.ToASCII(ascii)
+	return ascii, err == nil && again == ascii
 }
