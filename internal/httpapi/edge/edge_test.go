@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -269,11 +270,7 @@ func newWorldWith(t testing.TB, further []pages.Page, change ...func(*Config)) *
 		t: t, handlers: &handlers{}, log: &bytes.Buffer{}, access: &rows{}, answers: &answers{}, guard: &guard{},
 		sights: map[string]Sight{}, proofs: newProofs(),
 	}
-	// A target that is fuzzed asks for more in a minute than anybody may.
-	const rate = 1 << 30
-	config := Config{
-		PublicURL: "https://diresco.example", Contract: diresco.Contract, PersonRate: rate, ApplicationRate: rate, AddressRate: rate,
-	}
+	config := Config{PublicURL: "https://diresco.example", Contract: diresco.Contract, PersonRate: 100_000, ApplicationRate: 100_000, AddressRate: 100_000}
 	for _, c := range change {
 		c(&config)
 	}
@@ -301,6 +298,11 @@ func (w *world) on(t *testing.T) *world {
 }
 
 func sandboxed(c *Config) { c.Sandbox = true }
+
+// unhurried is for what is fuzzed, which asks for more in a minute than anybody may.
+func unhurried(c *Config) {
+	c.PersonRate, c.ApplicationRate, c.AddressRate = math.MaxInt32, math.MaxInt32, math.MaxInt32
+}
 
 // ask is a request; a header without a value is not sent.
 type ask struct {

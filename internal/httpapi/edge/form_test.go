@@ -443,7 +443,7 @@ func FuzzFormNames(f *testing.F) {
 		f.Add(name, "a.pdf")
 		f.Add("files", name)
 	}
-	w := newWorld(f)
+	w := newWorld(f, unhurried)
 	f.Fuzz(func(t *testing.T, name, filename string) {
 		w := w.on(t)
 		var quoted bytes.Buffer

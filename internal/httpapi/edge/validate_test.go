@@ -345,7 +345,7 @@ func TestValidation_NoBodyMakesAnInternalError(t *testing.T) {
 }
 
 func FuzzBody(f *testing.F) {
-	w := newWorld(f)
+	w := newWorld(f, unhurried)
 	f.Add(draftBody)
 	f.Add(`{"type":"\ud800","content":{"a":[1e400]}}`)
 	f.Fuzz(func(t *testing.T, body string) {
