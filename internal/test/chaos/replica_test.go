@@ -3,6 +3,7 @@ package chaos
 import (
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,6 +11,9 @@ import (
 	"diresco/api/client"
 	"diresco/internal/test/dbtest"
 )
+
+// leftOut is what the log says of a replica that answers no reads.
+const leftOut = "the database's replica is left out"
 
 // TestReplica_ListsHaveWhatWasAcknowledged: what one process acknowledged is in the list and in the
 // export that the other one gives right after it. That holds while the replica follows, stands
@@ -95,12 +99,16 @@ func TestReplica_ListsHaveWhatWasAcknowledged(t *testing.T) {
 		}
 		if phase.follows == 0 {
 			eventually(t, patience, "the replica is left out", follows(0))
+			// What a read has found out is told when the replica is looked at next.
+			eventually(t, patience, "the logs say that it is", func() bool {
+				return !slices.ContainsFunc(servers[:], func(s *server) bool { return !strings.Contains(s.stderr.String(), leftOut) })
+			})
 		}
 	}
 	acknowledged := l.end()
 	for _, s := range servers {
 		s.terminate()
-		for _, said := range []string{"the database's replica answers reads", "the database's replica is left out"} {
+		for _, said := range []string{"the database's replica answers reads", leftOut} {
 			if !strings.Contains(s.stderr.String(), said) {
 				t.Errorf("the log does not say that %s", said)
 			}
